@@ -123,8 +123,8 @@ def bounds(bench: Bench, transport: Transport) -> str:
 
 
 def flow(bench: Bench, transport: Transport) -> str:
-    """Send many events before a listener receives. Return the outcome: the sender is blocked, or events are
-    added up or lost.
+    """Send many events before a listener receives. Return the outcome: the sender gets EAGAIN, events are
+    lost, or the transport adds all events up, as an eventfd does.
     """
 
     async def drain(listener: Listener) -> Any:

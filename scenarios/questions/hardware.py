@@ -117,7 +117,7 @@ def asking(stage: Stage) -> None:
     stage.fact("accesses_within_a_call", within, 2)
     stage.so(
         "During the program's ioctl(2), the driver wrote one register and read another. The program passed a "
-        "file descriptor, a request and a control. Only the driver used the address of a register."
+        "file descriptor, a request and a structure. Only the driver used addresses of registers."
     )
 
 

@@ -158,7 +158,7 @@ class Engine(simpy.Environment):
         self.charged += ns
 
     def drawn(self, ns: int) -> int:
-        """Return the time in ns that work of cost `ns` takes. It equals `ns`, unless the engine has jitter
+        """Return the time in ns for work whose cost is `ns`. Both are equal unless the engine has jitter
         (random time charges).
         """
         return ns

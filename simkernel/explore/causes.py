@@ -105,8 +105,8 @@ class _Chain:
         return (origin, began.fields["pid"]) if began.name == "sys_enter" else (None, pid)
 
     def _waker(self, wakeup: int, pid: int) -> int | None:
-        """Return the index of the record of the system call with which another task woke the task `pid`, or
-        None.
+        """Find the system call of another task that woke the task `pid`. Return the index of the record of
+        this call, or None if a system call did not wake the task.
         """
         for index in range(wakeup - 1, -1, -1):
             record = self._records[index]

@@ -74,7 +74,7 @@ PORT: Final = {
     "netlink_recv": "portid",
     "netlink_overrun": "portid",
 }
-"""For each record that changes a receive queue: the field with the port id of the queue's socket."""
+"""Maps each tracepoint that shows a change of a receive queue to its field with the port id of the socket."""
 
 _Pair = list[int]
 

@@ -26,7 +26,7 @@ class Level(enum.IntEnum):
 
     @property
     def protocol(self) -> str:
-        """The value of the key `protocol` for this level."""
+        """The value of the key `protocol` in a specification of this compatibility level."""
         return self.name.lower().replace("_", "-")
 
 

@@ -103,8 +103,8 @@ class _Tables:
         self._nested: dict[str, PolicyTable] = {}
 
     def common(self, operations: list[Operation]) -> PolicyTable | None:
-        """Return one policy table for all operations. It has every attribute that any request of an
-        operation lists.
+        """Return one policy table for all operations of the family. It has the attributes of all their
+        requests.
         """
         sets = {operation.attribute_set for operation in operations if operation.attribute_set}
         if len(sets) > 1:

@@ -100,7 +100,9 @@ class RealWorld:
         return RealWorld(self.privileged, enter_new_namespace())
 
     def set_nsid(self, other: RealWorld, nsid: int) -> None:
-        """Assign `nsid` to the namespace of `other` in this namespace (RTM_NEWNSID)."""
+        """Assign the id `nsid` to the namespace of `other`. This world's namespace stores the id
+        (RTM_NEWNSID).
+        """
         attributes = attribute(NETNSA_NSID, S32.pack(nsid)) + attribute(NETNSA_FD, U32.pack(other._namespace))
         request = message(RTM_NEWNSID, bytes(4) + attributes, flags=NLM_F_REQUEST | NLM_F_ACK)
         with self.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) as sock:

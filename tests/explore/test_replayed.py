@@ -21,7 +21,7 @@ pytestmark = pytest.mark.long
 
 LEAST = 100
 EACH = 4
-"""Maximum number of failing plans that are replayed for one bug and one number of CPUs."""
+"""Maximum number of failing plans that are replayed for each pair of a bug and a number of CPUs."""
 SEEDS = 120
 CPUS = ("None", "2")
 

@@ -1,4 +1,4 @@
-"""The report that simkernel's plugin for pytest adds to a failure: each section of it."""
+"""Each section of the report that simkernel's plugin for pytest adds to a failure."""
 
 from __future__ import annotations
 

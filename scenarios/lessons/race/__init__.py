@@ -111,8 +111,8 @@ class Steps(Schedule):
         return 0
 
     def note(self, record: Any) -> None:
-        """If a visitor's write(2) starts or ends, add a row. If the driver accesses a register, describe the
-        access in the last row: the row of the statement that accesses the register.
+        """If a visitor's write(2) starts or ends, add a row to `rows`. If the driver accesses a register,
+        describe the access in the newest row, because this is the row of the accessing statement.
         """
         if record.name in ACCESSES and self.rows:
             self.rows[-1][3] = f"{ACCESSES[record.name]} {record.fields['value']}"

@@ -70,8 +70,9 @@ class _Cell:
     write: _Access | None = None
     reads: dict[Hashable, _Access] = attrs.field(factory=dict)
     assigned: Clock | None = None
-    """The vector clock of the context (a task, an interrupt line or a timer) that last set the attribute with
-    `rcu_assign_pointer()` or `xchg()`, at that time. It is None before the first such assignment.
+    """The vector clock of the last call of `rcu_assign_pointer()` or `xchg()` that set the attribute: a copy
+    of the clock of the calling context (a task, an interrupt line or a timer). None if there was no such
+    call.
     """
 
 

@@ -104,8 +104,8 @@ WRITES: Final[Mapping[str, Kind]] = {
     "rcu_assign_pointer": Kind.WRITE | Kind.MARKED | Kind.ORDERED,
     "xchg": Kind.WRITE | Kind.MARKED | Kind.ORDERED,
 }
-"""For each function of driverapi that writes an attribute: the kind of the access. The second argument of
-each function is the name of the attribute.
+"""Maps each function of driverapi that writes an attribute, such as WRITE_ONCE(object, name, value), to the
+kind of the access.
 """
 
 ACCESSES: Final = Accesses()

@@ -81,7 +81,8 @@ class FaultyMessageCosts(MessageCosts):
         self._user_costs = attrs.evolve(costs, on_copy=faults.copying(costs.on_copy))
 
     def compute(self, name: str, size: int) -> int:
-        """Compute a cost, or raise an error if the fault point fails the allocation.
+        """Return the cost of a message. Raise an error if the fault point `skb.alloc` makes the allocation of
+        the message fail.
 
         The error is ENOBUFS for a sending program (`netlink_sendmsg()`) and ENOMEM for a driver
         (`nlmsg_new()`).

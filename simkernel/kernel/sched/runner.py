@@ -65,7 +65,7 @@ class Runner:
         self.scheduler.ready(task, self._advance, None, None)
 
     def submit(self, task: SchedTask, call: Call[Any]) -> None:
-        """Start a call of a task without a program. The task's `on_result` gets the result or the error."""
+        """Start a system call of a task that runs no program. `task.on_result` gets the outcome."""
         error = validation.take(task, call)
         if error is not None:
             raise error
@@ -458,7 +458,7 @@ class Runner:
                 emit("signal_deliver", KERNEL, "sched", pid=task.pid, comm=task.comm, signal=number)
             handler = task.signals.handlers.get(number, uapi_signal.SIG_DFL)
             if callable(handler):
-                # if the program is a plain function, its signal handler may block: let the program run it
+                # a plain function runs its signal handlers itself, because they may make blocking calls
                 defer = getattr(task.program, "defer", None)
                 try:
                     handler(number) if defer is None else defer(partial(handler, number))

@@ -228,7 +228,9 @@ class Sleeping:
             sleeper.on_wake(sleeper, woken, None)
 
     def wake_for(self, queue: WaitQueue, events: int) -> bool:
-        """Wake the task for any event, because it sleeps for a single condition."""
+        """Wake the task, whatever the events are, because the task waits on this queue for one condition
+        only.
+        """
         self.wake(True)
         return True
 

@@ -27,7 +27,7 @@ async def ask(app: App, client: GenetlinkClient, iterations: int) -> None:
 
 @contextmanager
 def client() -> Iterator[Work]:
-    """Requests by a simulated program that uses simkernel's `GenetlinkClient`, as work to be timed."""
+    """Benchmark: requests by a simulated program that uses simkernel's `GenetlinkClient`."""
     with Machine(udev=False) as machine:
         worker = Worker(machine)
         nlctrl = worker.do(lambda app: app.genetlink(FAMILY))
@@ -36,7 +36,7 @@ def client() -> Iterator[Work]:
 
 @contextmanager
 def real_pyroute2() -> Iterator[Work]:
-    """Requests by pyroute2 on the real kernel, as work to be timed."""
+    """Benchmark: requests by pyroute2 on the real kernel."""
     pyroute2 = import_pyroute2()
     real_socket(NETLINK_GENERIC).close()
     with pyroute2.GenericNetlinkSocket() as generic:
@@ -45,7 +45,7 @@ def real_pyroute2() -> Iterator[Work]:
 
 @contextmanager
 def simulated_pyroute2() -> Iterator[Work]:
-    """Requests by pyroute2 on a simulated socket and a simulated event loop, as work to be timed."""
+    """Benchmark: requests by pyroute2 on a simulated socket and a simulated event loop."""
     pyroute2 = import_pyroute2()
     with Machine(udev=False) as machine, machine.blocking() as process:
         sock = process.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_GENERIC)

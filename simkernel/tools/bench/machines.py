@@ -33,7 +33,7 @@ STREAM: Final = 5
 
 @contextmanager
 def repeated(action: Callable[[], object], clock: Callable[[], float] = cpu_time) -> Iterator[Work]:
-    """Repeat an action, as work to be timed. The action must take so long that the cost of the Python call
+    """Benchmark: repeat an action. The action must take so long that the cost of the Python call
     is negligible.
     """
 

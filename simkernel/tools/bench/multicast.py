@@ -77,7 +77,7 @@ def queued(members: int) -> Iterator[Work]:
 
 @contextmanager
 def real(members: int) -> Iterator[Work]:
-    """Multicast on the real kernel from one socket to `members` sockets, as work to be timed."""
+    """Benchmark: multicast on the real kernel from one socket to `members` sockets."""
     with ExitStack() as stack:
         sender = stack.enter_context(real_socket(NETLINK_USERSOCK))
         raise_descriptor_limit(members + 100)
@@ -121,7 +121,7 @@ async def send_in_peace(app: App, sock: AnySocket, iterations: int) -> None:
 
 @contextmanager
 def blocked(members: int) -> Iterator[Work]:
-    """Multicast to processes that all wait for the message, as work to be timed. Each process wakes, receives
+    """Benchmark: multicast to processes that all wait for the message. Each process wakes, receives
     and waits again.
     """
     with Machine(udev=False) as machine:

@@ -64,7 +64,7 @@ async def ask_for_ever(app: App) -> None:
 
 @contextmanager
 def beside_idle_sockets(number: int) -> Iterator[Work]:
-    """Round trips of one program while `number` other sockets are open, as work to be timed."""
+    """Benchmark: round trips of one program while `number` other sockets are open."""
     with Machine(udev=False) as machine:
         worker = Worker(machine)
         worker.do(App.setrlimit, RLIMIT_NOFILE, (number + 100,) * 2)
@@ -94,7 +94,7 @@ def real_round_trips() -> Iterator[Work]:
 
 @contextmanager
 def by_processes(number: int) -> Iterator[Work]:
-    """Round trips of `number` processes that are all active, as work to be timed."""
+    """Benchmark: round trips of `number` processes that are all active."""
     with Machine(udev=False) as machine:
         for _ in range(number):
             machine.spawn(ask_for_ever)

@@ -114,7 +114,7 @@ ROUTE_TYPES: Final = {
 ROUTE_GROUPS: Final = {number: name for name, number in vars(rtnl).items() if name.startswith("RTNLGRP_")}
 TYPE: Final = 4
 REQUEST_TYPE: Final = 24
-"""Offset of the request's message type in an error message."""
+"""Offset in an NLMSG_ERROR of the message type of the repeated request."""
 
 
 def _subject(data: bytes, groups: int) -> str:

@@ -53,8 +53,8 @@ ETH_ALEN: Final = 6
 VLAN_VID_MASK: Final = 0x0FFF
 
 ANY_NEIGHBOUR: Final = PolicyTable("fdb", (AttributePolicy(),) * (nb.NDA_MAX + 1))
-"""Policy table for requests that Linux parses without a policy. It rejects no payload, only attribute types
-above NDA_MAX.
+"""The table for requests that Linux parses without a policy. It accepts any payload, and rejects only
+attribute types above NDA_MAX.
 """
 
 
