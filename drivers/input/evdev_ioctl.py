@@ -30,8 +30,8 @@ from .evdev_device import grab, is_alive, revoke, ungrab
 Fixed = Callable[[File, Client, int], Awaitable[None] | None]
 """The handler of an ioctl of fixed size. It sleeps only to lock the input device's mutex."""
 Sized = Callable[[File, Client, int, int], int]
-"""The handler of an ioctl of any size. Its last arguments are the size and the address of the program's
-buffer.
+"""The handler of an ioctl whose request number contains the size of the program's buffer. Its last arguments
+are this size and the buffer's address.
 """
 
 

@@ -50,8 +50,9 @@ class Bench:
         return Session(app, micros(self.settings["poll"]), self.settings["rcvbuf"])
 
     def since(self, before: tuple[int, ...] = (0, 0, 0, 0)) -> tuple[int, ...]:
-        """Return the increase of four counters since `before` (an earlier result of `since`): time in ns,
-        system calls, copied bytes, and busy time of all CPUs in ns.
+        """Return four counters of the machine minus their values in `before`: time in ns, number of system
+        calls, copied bytes, and busy time of all CPUs in ns. Without `before`, return the counters
+        themselves.
         """
         counters = self.machine.statistics
         busy = sum(cpu["busy_ns"] for cpu in counters["cpus"])

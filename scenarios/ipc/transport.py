@@ -34,7 +34,7 @@ Function = Callable[..., Awaitable[Any]]
 EVENT: Final = IpcDemoEvent.SIZE
 """Size of an event record in bytes: a number and a time."""
 MAX_QUESTION: Final = 1 << 20
-"""Maximum size of a question in bytes. Some transports accept only smaller questions."""
+"""Maximum size of a question in bytes. For some transports the maximum is smaller."""
 SPIN: Final = 1000
 """Time in ns that a program computes between two polls if `Session.poll` is 0."""
 UNPRIVILEGED: Final = 1000

@@ -30,8 +30,8 @@ NUMBER: Final = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 GAP: Final = 3
 """Spaces between two columns on a terminal."""
 PATH_WIDTH: Final = 12
-"""Minimum width in characters of a column with paths or dumps. A path or a dump can be split between lines; a
-word of letters is not split.
+"""Minimum width in characters of a column with paths or dumps. A path or a dump can be split between two
+lines, but an ordinary word cannot.
 """
 
 

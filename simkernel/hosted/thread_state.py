@@ -122,8 +122,8 @@ class Exchange:
 
 @contextmanager
 def installed(state: ThreadState, own: Any) -> Iterator[None]:
-    """Install a thread state during a `with` block.  `own` is the runner of the thread that enters the block:
-    the object that makes the thread's system calls.
+    """Install a thread state during a `with` block. `own` is the object that makes the system calls of the
+    thread that enters the block.
     """
     exchange = None if not hasattr(own, "swap") or own.swap else Exchange()
     if exchange is not None:

@@ -81,7 +81,7 @@ def _check_pyodide(folder: Path) -> None:
     if version != PYODIDE:
         found = f"has version {version}" if version else "is not the npm package"
         raise SimulationError(
-            f"{folder} {found}; it must be pyodide {PYODIDE}: "
+            f"the folder {folder} {found}, but it must be pyodide {PYODIDE}: "
             f"run `{FETCH}`, which writes the folder `package`"
         )
     if missing := [name for name in RUNTIME if not (folder / name).is_file()]:

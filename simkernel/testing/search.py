@@ -32,9 +32,9 @@ PLACES: Final[Mapping[str, Callable[[str], bool]]] = {
     "step": is_step,
     "statement": lambda place: not is_step(place),
 }
-"""The values of the keyword `sweep` that name a kind of place in a run. The function for a kind returns True
-if a place is of that kind. A "step" is a point at which a task continues ("step of COMM"). A "statement" is a
-line of code (FILE:LINE). Each run of the sweep has a pause or delay at one place.
+"""Values of the keyword `sweep` that select places of a run. A "step" is a place at which a task continues. A
+"statement" is a line of module code. Each run of the sweep has a pause or a delay at one of these places. The
+function returns True if the text of a place ("step of COMM", or FILE:LINE) is of this kind.
 """
 PAUSE_NS: Final = 5_000_000
 """Length in ns of the pause or delay in a sweep. Most system calls take less time."""

@@ -56,9 +56,9 @@ TEXTS: Final = {
     "failed": ("{comm}", "{call}() returns {error} to {comm}"),
     "refused": ("netlink", "the kernel answers {error} to port {dst_portid}"),
 }
-"""For each trace record that is a hop of a flow: two templates, for the hop's station (a task or another part
-of the machine) and for its sentence. The key is the record's name, but "failed" for a call with an error and
-"refused" for a reply with an error.
+"""Two templates for each kind of trace record that is a hop of a flow: for the hop's station (a task or
+another part of the machine), and for the sentence that describes the hop. The kind is the record's name. Only
+an error is different: the kind of a failed call is "failed", and that of a reply with an error is "refused".
 """
 
 ALIKE: Final = 4

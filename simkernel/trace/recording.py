@@ -74,7 +74,9 @@ PORT: Final = {
     "netlink_recv": "portid",
     "netlink_overrun": "portid",
 }
-"""Maps each tracepoint that shows a change of a receive queue to its field with the port id of the socket."""
+"""Tracepoints that show a change of a receive queue, each with the name of its field for the socket's port
+id.
+"""
 
 _Pair = list[int]
 
@@ -120,7 +122,7 @@ class _Row:
     number: int = 0
     begin: int | None = None
     in_call: bool = False
-    """True while the task is in a system call, in which it may sleep."""
+    """True from the start to the end of a system call of the task, also while the task sleeps in it."""
 
     def end(self, time: int) -> None:
         if self.begin is None:

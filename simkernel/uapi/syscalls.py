@@ -138,7 +138,7 @@ class Argument:
     filled: bool = False
     optional: bool = False
     default: str = ""
-    """Text that strace prints if a program of simkernel does not pass the argument."""
+    """Text that strace prints for this argument if the program has omitted it."""
 
 
 @attrs.frozen

@@ -19,8 +19,8 @@ from simkernel.ynl.source import MAX_DEPTH, Decode, Source, Unfit
 
 _TYPE_BITS: Final = NLA_TYPE_MASK << 16
 _FAR: Final = 64
-"""A decoder compares several attribute headers as one integer. If more than this number of bytes lie between
-two of them, the decoder compares them separately.
+"""Maximum number of bytes between two attribute headers that a decoder compares together, as parts of one
+integer.
 """
 
 

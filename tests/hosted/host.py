@@ -17,8 +17,8 @@ PREFIXES = (
     "open", "os.", "socket.", "sqlite3.connect", "ctypes.dl", "fcntl.", "mmap.", "resource.", "syslog.",
     "signal.", "time.sleep", "_thread.", "winreg.",
 )  # fmt: skip
-"""Prefixes of audit events that show an access to the host. Events in BY_PYTHON are ignored, because a real
-access also emits another event.
+"""Prefixes of audit events that show an access to the host. The events in BY_PYTHON are ignored: if one of
+them accesses the host, the access emits a further event.
 """
 BY_PYTHON = ("os.walk", "os.fwalk", "sqlite3.connect/handle")
 _seen: list[str] | None = None

@@ -71,7 +71,7 @@ class Seen:
         self.events: list[str] = []
         """The uevents and driver probes of the step, as text."""
         self.flows: dict[str, int] = {}
-        """For each step, the first flow id in its trace records."""
+        """Maps each step of the lesson to the flow id of its earliest trace record that has one."""
 
     def watch(self, record: Any) -> None:
         """Record the first flow id of a step, its driver probes and its uevents."""

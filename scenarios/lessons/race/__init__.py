@@ -187,8 +187,8 @@ def attempt(machine: Machine, began: Callable[[], None]) -> bool:
 
 @attrs.define
 class Target:
-    """The test that a search for failing schedules runs. `overlap` is True if two write(2) calls overlapped
-    in the last run.
+    """A test for a search of failing schedules, which runs it many times. `overlap` is True if two write(2)
+    calls overlapped in the newest run.
     """
 
     folder: Path

@@ -16,7 +16,7 @@ STORM: Final = 100
 100 000 interrupts, after which Linux disables the line.
 """
 WEIGHT: Final = 1000
-"""Number of interrupts that each event of a storm represents."""
+"""In an interrupt storm, one simulated interrupt stands for this number of interrupts."""
 
 
 class FaultPoints(Protocol):

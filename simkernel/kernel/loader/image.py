@@ -76,7 +76,9 @@ class SourceFile:
 
 @attrs.frozen(eq=False)
 class Source:
-    """The source files of a module, by dotted name. The name is "" for NAME.py or NAME/__init__.py."""
+    """The source files of a module. `files` maps the dotted name of each file inside the module to the file;
+    the name of the main file (NAME.py or NAME/__init__.py) is "".
+    """
 
     name: str
     package: bool

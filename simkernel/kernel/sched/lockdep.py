@@ -81,7 +81,7 @@ class _Order:
 
     @property
     def trace(self) -> tuple[str, ...]:
-        """The call trace of the code that took the second lock of this order."""
+        """The call trace of the code that took the lock `after`."""
         return described(self.places)
 
 

@@ -78,7 +78,9 @@ def failure_status(raised: BaseException) -> int:
 
 
 class Closing:
-    """The state of closing a task: `left` is the number of GeneratorExits that may still be thrown."""
+    """The `Owner` of the calls of a task that is being closed. `left` is the number of further GeneratorExits
+    that the program may catch.
+    """
 
     def __init__(self) -> None:
         self.left = ATTEMPTS

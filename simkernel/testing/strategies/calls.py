@@ -24,7 +24,7 @@ from simkernel.uapi.genetlink import GENL_ID_CTRL
 ANY: Final = ""
 """A kind of placeholder: any open descriptor can replace it."""
 SAME: Final = "same"
-"""A kind for the descriptor that dup(2) returns. It is replaced with the kind of the duplicated descriptor.
+"""A kind that stands for the kind of the duplicated descriptor. It is the kind of dup(2)'s result.
 """
 
 Drawn = tuple[str, tuple[Any, ...], tuple[str, ...]]

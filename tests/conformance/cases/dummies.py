@@ -1,5 +1,5 @@
-"""NETLINK_ROUTE in User-mode Linux: requests for links whose kinds are in modules (dummy, veth, bridge),
-and the notifications of each group.
+"""NETLINK_ROUTE in User-mode Linux: requests for links of the kinds dummy, veth and bridge, which are
+modules, and the notifications of each group.
 """
 
 from __future__ import annotations

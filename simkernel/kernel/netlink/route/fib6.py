@@ -293,8 +293,7 @@ class Fib6:
             own, below = table.routes.get(prefix), sources.get(prefix)
             if below is not None:
                 if not (found or own or not length or _below(table, prefix).isdisjoint("01")):
-                    # The node has no route without RTA_SRC. On Linux, it then refers to a route of a child
-                    # node, and the destination is compared with the child's prefix (fib6_find_prefix()).
+                    # All routes of this node have RTA_SRC. Linux then looks at a child (fib6_find_prefix()).
                     raise self.unmodelled(
                         "if all routes to an IPv6 prefix have RTA_SRC, "
                         "routes to longer prefixes inside this prefix are not modelled",

@@ -472,8 +472,8 @@ class LinkChanges:
         return link.namespace()
 
     def _link_net(self, link: LinkRequest, target: Net) -> Net | None:
-        """Return the namespace that IFLA_LINK_NETNSID selects, or None if the request lacks this attribute.
-        The id in the attribute is valid in the namespace `target`. Raise EINVAL for an unknown id.
+        """Return the namespace that IFLA_LINK_NETNSID selects by its id in the namespace `target`, or None if
+        the request lacks this attribute. Raise EINVAL for an unknown id.
         """
         if il.IFLA_LINK_NETNSID not in link:
             return None
