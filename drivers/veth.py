@@ -138,7 +138,7 @@ class Veth:
         return None if device.private is None else device.private.net
 
     def open(self, device: NetDevice) -> None:
-        """Turn the carriers of the opened device and its peer on if the peer is up. Raise ENOTCONN if the
+        """If the peer is up, turn on the carriers of the opened device and of the peer. Raise ENOTCONN if the
         device has no peer.
         """
         peer = device.private

@@ -103,8 +103,8 @@ async def netlink_socket(app: App, protocol: int = netlink.NETLINK_GENERIC, rcvb
 
 
 def event_numbers(data: bytes, header: int) -> tuple[Any, int]:
-    """Return two values: the serial numbers of the events in netlink messages, and 0. The 0 is the size of an
-    incomplete record at the end, which only a stream can have (`parse_records`).
+    """Return the serial numbers of the events in netlink messages, and the size of an incomplete record at
+    the end. This size is always 0, because only a stream can end with an incomplete record (`parse_records`).
 
     `header` is the size of the family's header.
     """

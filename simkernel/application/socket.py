@@ -30,8 +30,8 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 NO_FLAGS: Final = 0
-"""Default of the parameter `flags` of `send` and `recv`. An argument that is this object needs no conversion
-to a C int.
+"""Default of the parameter `flags` of `send` and `recv`. If the caller omits the flags, no conversion to a C
+int is needed.
 """
 
 PAUSE: Final = MILLISECOND

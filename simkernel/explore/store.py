@@ -1,5 +1,4 @@
-"""Storage for the results of searches in an SQLite file, batch by batch, so that a killed search can be
-continued.
+"""An SQLite file stores the results of searches, batch by batch, so that a killed search can be continued.
 
 The key of a search is its target, a digest of the code, and its options.  Results of a different version
 of the code stay in the file, but are not counted.

@@ -79,9 +79,9 @@ def _check_pyodide(folder: Path) -> None:
     except (OSError, ValueError, KeyError):
         version = None
     if version != PYODIDE:
-        found = f"has version {version}" if version else "is not the npm package"
+        found = f"version {version}" if version else "another folder"
         raise SimulationError(
-            f"the folder {folder} {found}, but it must be pyodide {PYODIDE}: "
+            f"{folder} must contain pyodide {PYODIDE}, but it is {found}: "
             f"run `{FETCH}`, which writes the folder `package`"
         )
     if missing := [name for name in RUNTIME if not (folder / name).is_file()]:

@@ -92,9 +92,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=20, metavar="N", help="runs per case when recording")
     options = parser.parse_args()
     if options.mode == "record" and options.mark:
-        parser.error(
-            "record takes no -m; -k TEXT replaces only the recordings of cases whose name contains TEXT"
-        )
+        parser.error("record has no option -m: use -k TEXT to record only the cases with TEXT in their names")
     return options
 
 

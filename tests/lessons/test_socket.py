@@ -20,7 +20,7 @@ def ask(**settings):
 
 
 def changed(offset, *data):
-    """Return the default request in which the field at byte `offset` has the bytes `data`."""
+    """Return a copy of the default request. Replace the bytes at `offset` by `data`."""
     lines, at = DEFAULT.splitlines(), 0
     for number, line in enumerate(lines):
         if at == offset:

@@ -1,4 +1,4 @@
-"""nsfs: files of network namespaces, which `/proc/PID/ns/net` opens (fs/nsfs.c)."""
+"""nsfs: the files of network namespaces (fs/nsfs.c). A program opens them by /proc/PID/ns/net."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class UeventSockets:
         if not request.capable(CAP_SYS_ADMIN):
             request.extack.message = "missing CAP_SYS_ADMIN capability"
             raise os_error(EPERM)
-        # Linux removes only the header of the first message, so the uevent contains later messages too.
+        # Later messages of the datagram are part of the uevent, because Linux does not divide the datagram.
         rest = request.data[request.start :]
         tail = f"SEQNUM={self._next_sequence()}\0".encode()
         if len(rest) + len(tail) > BUFFER_SIZE:

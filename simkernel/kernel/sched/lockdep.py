@@ -232,7 +232,7 @@ class Lockdep(Locking):
                 if chain is not None:
                     self._report_circular(before, after, [order, *chain], context, held)
             if not before.trylock:
-                # skip the older held locks: when this one was taken, its order after them was recorded
+                # skip the earlier locks: their order before this lock was recorded when it was taken
                 return
 
     def _path(self, start: Class, end: Class) -> list[_Order] | None:

@@ -159,7 +159,7 @@ class WouldBlock(Exception):
         self.exclusive = exclusive
 
     def release(self) -> None:
-        """Release the resources of an operation that is not retried."""
+        """Release the resources of the blocked operation, because the task will not try it again."""
         if self._on_release is not None:
             self._on_release()
 

@@ -49,7 +49,7 @@ class Row:
 
 
 def experiment(approach: str, python: str = sys.executable) -> Command:
-    """Return the command that runs an approach of experiment.py."""
+    """Return the command that runs experiment.py with one approach."""
     return (python, "-W", "ignore", str(EXPERIMENT), approach)
 
 

@@ -9,8 +9,8 @@ Names = Mapping[int, str]
 
 
 def names(module: ModuleType, prefix: str, *without: str) -> Names:
-    """Return the names of the constants of `module` that begin with `prefix`, by number. Omit those that
-    begin with one of the prefixes in `without`.
+    """Return a mapping from numbers to the names of constants of `module`. The names begin with `prefix`, but
+    not with one of the prefixes in `without`.
 
     If two constants have the same number, the first one is used.
     """
