@@ -1,5 +1,5 @@
-"""What are drivers, and where do they sit?  A driver sits between the bus and the kernel's common code, such
-as the input core.
+"""The question about drivers: a driver sits between the bus and the kernel's common code, such as the input
+core.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is netlink for?  For communication that an ioctl cannot provide."""
+"""The question about netlink: it serves communication that an ioctl cannot provide."""
 
 from __future__ import annotations
 

@@ -220,8 +220,8 @@ def test_a_moved_device_keeps_its_name_if_it_is_free(
 
 @pytest.mark.parametrize("up", [False, True])
 def test_counts_of_promiscuity_and_allmulti(net: Recorder, up: bool) -> None:
-    """However often programs set IFF_PROMISC or IFF_ALLMULTI, the flag adds 1 to its counter. A change of
-    IFF_PROMISC is always reported to programs.
+    """The flag IFF_PROMISC or IFF_ALLMULTI adds 1 to its counter, even if programs set it several times. A
+    change of IFF_PROMISC is always reported to programs.
     """
     device = net.new("net0")
     if up:

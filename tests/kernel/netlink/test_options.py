@@ -38,7 +38,7 @@ A = 0x45000001
 
 
 def test_receive_timeouts_are_kept_in_ticks(stack: Stack) -> None:
-    """A timeout is rounded up to a tick of 4 ms. A value of zero means that there is no timeout
+    """The kernel rounds a timeout up to a tick of 4 ms. With the value zero, a receive has no timeout
     (`sock_set_timeout()`).
     """
     sock = stack.open(NETLINK_USERSOCK)
